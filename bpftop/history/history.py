@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress, pairwise
+from math import isnan, nan
 
 from bpftop.fields import field, frozen, replace
 from bpftop.history.analyzer import Analyzer
@@ -171,18 +171,25 @@ class History:
 
     def means(self, row: RateRow, ranges: TickRanges) -> list[float | None]:
         """Return the mean rate of a row in each range of ticks; None where no rate is known."""
-        return self._in_each(row, ranges, _mean)
+        first, values = self._values_in(row, ranges)
+        return [
+            total / (end - begin)
+            if begin < end and not isnan(total := sum(values[begin - first : end - first]))
+            else _mean(values[begin - first : end - first])
+            for begin, end in ranges
+        ]
 
     def highs(self, row: RateRow, ranges: TickRanges) -> list[float | None]:
         """Return the highest rate of a tick in each range of ticks; None where no rate is known."""
-        return self._in_each(row, ranges, _highest)
+        first, values = self._values_in(row, ranges)
+        return [_highest(values[begin - first : end - first]) for begin, end in ranges]
 
-    def peak(self, row: RateRow, ranges: TickRanges) -> tuple[float, int] | None:
-        """Return the highest rate of a tick in these ranges and the CLOCK_MONOTONIC time of that tick."""
-        if row not in self._series or not ranges:
+    def peak(self, row: RateRow, begin_ns: int, until_ns: int) -> tuple[float, int] | None:
+        """Return the highest rate of a tick after ``begin_ns``, and the CLOCK_MONOTONIC time of that tick."""
+        if row not in self._series:
             return None
-        first, last = ranges[0][0], ranges[-1][1]
-        values = self._values(row, first, last)
+        first, end = bisect_right(self._times, begin_ns), bisect_right(self._times, until_ns)
+        values = self._values(row, first, end)
         highest = _highest(values)
         return None if highest is None else (highest, self._times[first + values.index(highest)])
 
@@ -224,15 +231,10 @@ class History:
         oldest = self._oldest
         return self._series[row].between(oldest + low, min(oldest + high, self._ticks))
 
-    def _in_each(
-        self, row: RateRow, ranges: TickRanges, summary: Callable[[Sequence[float]], float | None]
-    ) -> list[float | None]:
-        """Return a summary of the rates of a row in each range of ticks; None for a row that is not known."""
-        if row not in self._series or not ranges:
-            return [None] * len(ranges)
-        first = ranges[0][0]
-        values = self._values(row, first, ranges[-1][1])
-        return [summary(values[a - first : b - first]) for a, b in ranges]
+    def _values_in(self, row: RateRow, ranges: TickRanges) -> tuple[int, array[float]]:
+        """Return the first tick of the ranges, and the rates of a row from it on; NaN for a row that is not known."""
+        first, end = (ranges[0][0], ranges[-1][1]) if ranges else (0, 0)
+        return first, self._values(row, first, end) if row in self._series else array("d", [nan]) * (end - first)
 
     def _extend(self, snapshot: Snapshot) -> None:
         """Add the rates of the newest tick to the series."""
@@ -294,14 +296,14 @@ def _rates(traffic: DirectionTraffic) -> list[tuple[str, float | None]]:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    total = sum(values)
-    if not math.isnan(total):
-        return total / len(values) if values else None
-    known = [v for v in values if not math.isnan(v)]
+    known = _known(values)
     return sum(known) / len(known) if known else None
 
 
 def _highest(values: Sequence[float]) -> float | None:
-    if not math.isnan(sum(values)):
-        return max(values, default=None)
-    return max([v for v in values if not math.isnan(v)], default=None)
+    return max(_known(values), default=None)
+
+
+def _known(values: Sequence[float]) -> list[float]:
+    """Return the rates without those that are not known (NaN)."""
+    return list(compress(values, map((0.0).__le__, values)))

@@ -85,11 +85,10 @@ def bar(share: float | None, width: int) -> str:
 def spark(values: Sequence[float | None], width: int, top: float | None = None) -> str:
     """Return a trend of the last ``width`` values, scaled to ``top`` or to the largest; unknown is a space."""
     newest = values[-width:]
-    peak = top if top is not None else max((v for v in newest if v is not None), default=0.0)
-    text = "".join(
-        " " if v is None else _SPARKS[min(6, int(v / peak * 6.999))] if peak > 0 else _SPARKS[0] for v in newest
-    )
-    return text.rjust(width)
+    peak = top if top is not None else max(filter(None, newest), default=0.0)
+    if peak > 0:
+        return "".join([" " if v is None else _SPARKS[min(6, int(v / peak * 6.999))] for v in newest]).rjust(width)
+    return "".join([" " if v is None else _SPARKS[0] for v in newest]).rjust(width)
 
 
 def since(seconds: float) -> str:

@@ -8,18 +8,16 @@ from rich.style import Style
 from bpftop.tui.themes import BOLD, Theme
 
 
-class RoleStyles:
-    """Maps roles to styles. A role that ends in ``!`` is on the selected row, a role that ends in ``~`` is reversed."""
+class RoleStyles(dict[str, Style]):
+    """Role -> style. A role that ends in ``!`` is on the selected row, a role that ends in ``~`` is reversed."""
 
     def __init__(self, theme: Theme) -> None:
-        self._styles: dict[str, Style] = {}
+        super().__init__()
         self._colours = theme.colours
 
-    def style(self, role: str) -> Style:
-        """Return the style of the role."""
-        style = self._styles.get(role)
-        if style is None:
-            style = self._styles[role] = self._make(role.rstrip("!~"), role.endswith("!"), role.endswith("~"))
+    def __missing__(self, role: str) -> Style:
+        """Make the style of a role at its first use."""
+        style = self[role] = self._make(role.rstrip("!~"), role.endswith("!"), role.endswith("~"))
         return style
 
     def _make(self, role: str, selected: bool, reversed_: bool) -> Style:

@@ -32,6 +32,9 @@ from bpftop.tui.terminal.writer import Piece, SmallerUpdate, TerminalWriter
 
 _READ_BYTES = 4096
 _ESCAPE_LOOK_S = 0.1
+ChangedCells = tuple[Region, list[Piece]]
+"""Cells of a widget in one line, and what they are to show: written without Textual's compositor where that can be."""
+
 _LAST_ANSWERS_S = 2.0
 """Time at the end in which the terminal gives the answers that it still owes."""
 SETTLED_S = 0.1
@@ -140,14 +143,6 @@ class SleepingDriver(LinuxDriver):
                 return
 
 
-class CellWidget(Widget):
-    """A widget that tells its cells, so that they are written without Textual's compositor."""
-
-    def pieces(self, y: int, first: int, end: int) -> list[Piece]:
-        """Return the texts of a line, and their styles, from column ``first`` to before ``end``."""
-        raise NotImplementedError
-
-
 class SeamedApp(App[None]):
     """An app that writes to the terminal by a TerminalWriter, and that does not print its exceptions."""
 
@@ -155,7 +150,7 @@ class SeamedApp(App[None]):
         # ansi_color: the theme's colours reach the terminal unconverted
         super().__init__(ansi_color=True, driver_class=SleepingDriver)
         self.writer = writer
-        self._painted: dict[CellWidget, list[Region]] | None = None
+        self._painted: dict[Widget, list[ChangedCells]] | None = None
         self._uncovered: tuple[object, Mapping[Widget, Region]] = (None, {})
         self._built = False
         self._after_first_paint: Callable[[], object] | None = None
@@ -210,7 +205,7 @@ class SeamedApp(App[None]):
         Textual passes a message from each widget to the screen, and the screen waits for a timer. Its compositor then
         renders every line of the screen on which a cell has changed, all widgets beside that cell included.
         """
-        painted: dict[CellWidget, list[Region]] = {}
+        painted: dict[Widget, list[ChangedCells]] = {}
         self._painted = painted
         try:
             yield
@@ -218,36 +213,36 @@ class SeamedApp(App[None]):
             self._painted = None
         self._paint(painted)
 
-    def repaint(self, widget: CellWidget, cells: Sequence[Region]) -> None:
+    def repaint(self, widget: Widget, changed: Sequence[ChangedCells]) -> None:
         """Paint cells of a widget: now if called during ``painting``, else when the app is idle."""
         if self._painted is None:
-            widget.refresh(*cells)
+            widget.refresh(*[cells for cells, _ in changed])
         else:
-            self._painted.setdefault(widget, []).extend(cells)
+            self._painted.setdefault(widget, []).extend(changed)
 
-    def _paint(self, painted: Mapping[CellWidget, Sequence[Region]]) -> None:
+    def _paint(self, painted: Mapping[Widget, Sequence[ChangedCells]]) -> None:
         screen = next((widget.screen for widget in painted), None)
         if screen is None:
             return
         if self._batch_count or not screen.is_active or screen._layout_required or screen not in screen._compositor:
-            for widget, cells in painted.items():
-                widget._set_dirty(*cells)
+            for widget, changed in painted.items():
+                widget._set_dirty(*[cells for cells, _ in changed])
                 widget._repaint_required = True
                 widget.check_idle()
             return
         uncovered = self._uncovered_widgets(screen)
         rows = [
-            (place.y + y, place.x + x, widget.pieces(y, x, x + width))
-            for widget, cells in painted.items()
+            (place.y + cells.y, place.x + cells.x, pieces)
+            for widget, changed in painted.items()
             if (place := uncovered.get(widget)) is not None
-            for x, y, width, _ in cells
+            for cells, pieces in changed
         ]
         if rows:
             self._display(screen, SmallerUpdate(rows, self.writer))
         covered: set[Widget] = {widget for widget in painted if widget not in uncovered}
-        for widget, cells in painted.items():
+        for widget, changed in painted.items():
             if widget in covered:
-                widget._set_dirty(*cells)
+                widget._set_dirty(*[cells for cells, _ in changed])
         if covered:
             # _compositor_refresh forgets the widgets that wait for the screen's timer
             screen._compositor.update_widgets(covered | screen._dirty_widgets)

@@ -62,6 +62,20 @@ def test_the_trend_of_an_earlier_moment() -> None:
     assert trend(history, 1010, 5, 3)[:2] == [10.0, 20.0]
 
 
+def test_a_row_that_was_never_counted_has_no_trend() -> None:
+    history = steady([10] * 5)
+    assert trend(history, 1005, 1, 3, "17") == [None, None, None]
+    assert history.highs(("eth0", "rx", "17"), history.tick_ranges(1005 * S, 1, 3)) == [None, None, None]
+    assert history.peak(("eth0", "rx", "17"), 1000 * S, 1005 * S) is None
+
+
+def test_the_peak_is_after_the_beginning() -> None:
+    history = steady([90, 10, 30, 20])
+    assert history.peak(("eth0", "rx", "6"), 1000 * S, 1004 * S) == (90.0, 1001 * S)
+    assert history.peak(("eth0", "rx", "6"), 1001 * S, 1004 * S) == (30.0, 1003 * S)
+    assert history.peak(("eth0", "rx", "6"), 1004 * S, 1004 * S) is None
+
+
 def test_a_minute_ago_is_the_mean_of_five_seconds() -> None:
     history = steady([10] * 57 + [20, 30, 40, 50, 60] + [100] * 60)
     assert history.ago(("eth0", "rx", "6"), 1120 * S) == 40.0  # 1058 to 1062

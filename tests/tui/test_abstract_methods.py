@@ -30,5 +30,5 @@ def test_every_class_has_the_methods_that_its_bases_leave_open() -> None:
         abstract.update(names)
         if not each.__subclasses__():
             lacking += [f"{each.__name__}.{name}" for name in names if is_abstract(getattr(each, name))]
-    assert {"draw", "columns", "rows", "compose_list", "pieces", "show"} <= abstract
+    assert {"draw", "columns", "rows", "compose_list", "show"} <= abstract
     assert lacking == []

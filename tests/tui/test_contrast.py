@@ -23,7 +23,7 @@ def test_there_is_a_theme_for_everybody() -> None:
 def test_a_role_can_be_read_on_each_ground(name: str, role: str, palette: str) -> None:
     styles, wanted = RoleStyles(theme(name)), 7.0 if name == "high-contrast" else 4.5
     for suffix in ("", "!"):
-        text, ground = text_and_ground(styles.style(f"{role}{suffix}"), PALETTES[palette])
+        text, ground = text_and_ground(styles[f"{role}{suffix}"], PALETTES[palette])
         assert contrast(text, ground) >= wanted, (suffix, text, ground)
 
 

@@ -47,7 +47,7 @@ def test_the_selected_row_and_an_alarm_stand_out(role: str, colours: int) -> Non
     """The theme is what such a terminal gets: without colours, or the sixteen colours of the terminal."""
     chosen = theme("ansi16")
     styles = RoleStyles(chosen if colours else chosen.without_colour())
-    plain, selected = (look_of(styles.style(f"{role}{suffix}"), colours) for suffix in ("", "!"))
+    plain, selected = (look_of(styles[f"{role}{suffix}"], colours) for suffix in ("", "!"))
     assert plain != selected or role == "alarm"  # an alarm is reversed everywhere; the cursor beside it is a character
     assert ("1" in plain[0]) >= (role in BOLD)
     assert ("7" in plain[0]) == (role == "alarm")

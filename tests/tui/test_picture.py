@@ -18,8 +18,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def test_words_and_blocks_stand_where_they_stand_on_the_screen() -> None:
     lines = [line(("TCP", "name"), "  1.13 M"), line(("▂", "trend"), ("█▌", "bar"), ("──", "muted"), ("<&>", "text!"))]
-    style = RoleStyles(theme()).style
-    strips = [Strip([Segment(part, style(role)) for part, role, _ in spans]) for spans in lines]
+    styles = RoleStyles(theme())
+    strips = [Strip([Segment(part, styles[role]) for part, role, _ in spans]) for spans in lines]
     root = ElementTree.fromstring(picture(strips, 11, theme()))
     words = [(each.text, each.get("x"), each.get("y"), each.get("fill")) for each in root.iter(f"{SVG}text")]
     assert words == [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpftop.tui.widgets.canvas import changed_range
+from bpftop.tui.widgets.canvas import changed_spans
 from bpftop.tui.widgets.header import HeaderLine
 from bpftop.tui.widgets.line import Span, beside, crop, ends, fit, line, shortened, text, wrap
 from tests.tui.conftest import Stage, perform
@@ -10,23 +10,24 @@ from tests.tui.conftest import Stage, perform
 LINE = (Span("abc"), Span("def", "muted"), Span("ghi"))
 
 
-def test_range_reaches_from_the_first_to_the_last_changed_span() -> None:
-    assert changed_range(LINE, (LINE[0], Span("dex", "muted"), LINE[2])) == (3, 6)
-    assert changed_range(LINE, (Span("xbc"), LINE[1], Span("ghx"))) == (0, 9)
+def test_change_reaches_from_the_first_to_the_last_changed_span() -> None:
+    assert changed_spans(LINE, (LINE[0], Span("dex", "muted"), LINE[2])) == (1, 2)
+    assert changed_spans(LINE, (Span("xbc"), LINE[1], Span("ghx"))) == (0, 3)
 
 
 def test_role_alone_is_a_change() -> None:
-    assert changed_range(LINE, (*LINE[:2], Span("ghi", "muted"))) == (6, 9)
+    assert changed_spans(LINE, (*LINE[:2], Span("ghi", "muted"))) == (2, 3)
 
 
 def test_spans_may_be_cut_elsewhere() -> None:
-    assert changed_range(LINE, (Span("abcd"), Span("ef", "muted"), LINE[2])) == (0, 6)
-    assert changed_range(LINE, (Span("abc"), Span("abc"), Span("abc"))) == (3, 9)
+    assert changed_spans(LINE, (Span("abcd"), Span("ef", "muted"), LINE[2])) == (0, 2)
+    assert changed_spans(LINE, (Span("abc"), Span("abc"), Span("abc"))) == (1, 3)
 
 
-def test_equal_lines_have_an_empty_range() -> None:
-    assert changed_range(LINE, LINE) == (9, 9)
-    assert changed_range((Span("aa"), Span("aa")), (Span("aa"), Span("aa"))) == (4, 4)
+def test_equal_lines_have_no_changed_spans() -> None:
+    assert changed_spans(LINE, LINE) == (3, 3)
+    assert changed_spans((Span("aa"), Span("aa")), (Span("aa"), Span("aa"))) == (2, 2)
+    assert changed_spans((Span("aa"), Span(""), Span("b")), (Span("aa"), Span("b"))) == (1, 1)
 
 
 def test_a_line_is_a_strip_of_its_spans() -> None:

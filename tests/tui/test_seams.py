@@ -29,7 +29,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from bpftop.tui.moment_app import TOASTS_AT_ONCE
-from bpftop.tui.seams import CellWidget, LineAnswered, SeamedApp, SleepingDriver, TerminalFile
+from bpftop.tui.seams import LineAnswered, SeamedApp, SleepingDriver, TerminalFile
 from bpftop.tui.terminal import writer as terminal_writer
 from bpftop.tui.terminal.traits import TerminalTraits
 from bpftop.tui.terminal.writer import SmallerUpdate, TerminalWriter
@@ -107,9 +107,9 @@ def test_a_tick_is_one_update_without_messages_of_widgets(monkeypatch: pytest.Mo
 def test_a_tick_renders_no_widget_without_a_toast(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(stage: Stage) -> None:
         rendered: list[Widget] = []
-        render_lines = CellWidget.render_lines
+        render_lines = Widget.render_lines
 
-        def kept(widget: CellWidget, crop: Region) -> list[Strip]:
+        def kept(widget: Canvas, crop: Region) -> list[Strip]:
             rendered.append(widget)
             return render_lines(widget, crop)
 
@@ -148,7 +148,7 @@ def test_a_tick_below_a_toast_drops_no_repaint_of_others(monkeypatch: pytest.Mon
 
         monkeypatch.setattr(app.writer, "smaller_update", kept)
         with app.painting():
-            app.repaint(below, [Region(0, 0, 1, 1)])
+            app.repaint(below, [(Region(0, 0, 1, 1), [("x", None)])])
         await stage.pilot.pause()
         chops = (update for update in updates if isinstance(update, _compositor.ChopsUpdate))
         written = {line for update in chops for line, _, _ in update.spans}

@@ -17,9 +17,10 @@ from textual._compositor import LayoutUpdate
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widget import Widget
 
 from bpftop.tui.app import BpftopApp
-from bpftop.tui.seams import CellWidget
+from bpftop.tui.seams import ChangedCells
 from bpftop.tui.terminal.traits import TerminalTraits
 from bpftop.tui.terminal.writer import SmallerUpdate, TerminalWriter, look_of, transition
 from tests.tui.conftest import Stage, perform
@@ -34,7 +35,7 @@ class Taped(BpftopApp):
         super().__init__(*arguments, traits=TerminalTraits(), **more)
         self.tape: list[str] = []
         self.plain_bytes = 0
-        self._being_painted: Mapping[CellWidget, Sequence[Region]] = {}
+        self._being_painted: Mapping[Widget, Sequence[ChangedCells]] = {}
         self.taped_console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor")
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
@@ -44,7 +45,7 @@ class Taped(BpftopApp):
             self.plain_bytes += len(plain.render_segments(self.taped_console).encode())
         super()._display(screen, renderable)
 
-    def _paint(self, painted: Mapping[CellWidget, Sequence[Region]]) -> None:
+    def _paint(self, painted: Mapping[Widget, Sequence[ChangedCells]]) -> None:
         self._being_painted = painted
         super()._paint(painted)
 
@@ -53,9 +54,9 @@ class Taped(BpftopApp):
         compositor = self.screen._compositor
         pending = compositor._dirty_regions.copy()
         compositor._dirty_regions.clear()
-        for widget, cells in self._being_painted.items():
+        for widget, changed in self._being_painted.items():
             place, _ = compositor.visible_widgets[widget]
-            compositor._dirty_regions.update(each.translate(place.offset) for each in cells)
+            compositor._dirty_regions.update(cells.translate(place.offset) for cells, _ in changed)
         update = compositor.render_partial_update()
         compositor._dirty_regions.update(pending)
         return update

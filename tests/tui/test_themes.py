@@ -36,7 +36,7 @@ def test_ansi16_uses_the_sixteen_colours_of_the_terminal_alone() -> None:
     assert set(theme("ansi16").colours.values()) <= set(TERMINAL_COLOURS)
     role_styles = RoleStyles(theme("ansi16"))
     for role in ROLES:
-        for style in (role_styles.style(role), role_styles.style(f"{role}!")):
+        for style in (role_styles[role], role_styles[f"{role}!"]):
             assert style.color is not None
             assert style.color.triplet is None
             assert style.color.is_default or style.color.is_system_defined

@@ -127,18 +127,14 @@ class SmallerUpdate(CompositorUpdate):
         writer, traits = self._writer, self._writer.traits
         width = console.width  # once: rich asks the terminal each time
         limit = writer.line.limit()
-        rows = (
-            (y, x, ((_shown_text(text, traits), look_of(style, traits.colours)) for text, style in pieces))
-            for y, x, pieces in self._rows
-        )
         out: list[str] = []
         pen = _PLAIN
         if limit is None and not writer.late:
-            for y, x, looks in rows:
-                pen = _write_row(y, x, looks, writer.shown, width, pen, out)
+            for y, x, pieces in self._rows:
+                pen = _write_row(y, x, _looks(pieces, traits), writer.shown, width, pen, out)
         else:
-            for y, x, looks in rows:
-                writer.late.put(y, x, looks)
+            for y, x, pieces in self._rows:
+                writer.late.put(y, x, _looks(pieces, traits))
             late = writer.late.take()
             while (limit is None or sum(map(len, out)) < limit) and (row := next(late, None)) is not None:
                 pen = _write_row(*row, writer.shown, width, pen, out)
@@ -162,7 +158,7 @@ def _write_row(
 ) -> CellLook:
     """Append what changes the cells of a row from column ``x`` on, and return the look that is set at its end."""
     at: int | None = None  # column of the cursor, once it is in this line
-    for begin, cells in list(shown.write(y, x, looks)):  # the whole row is known from here on
+    for begin, cells in shown.write(y, x, looks):
         out.append(f"\x1b[{y + 1};{begin + 1}H" if at is None else f"\x1b[{begin - at}C")
         at = begin + len(cells)
         rest = _blank_end(cells)
@@ -179,8 +175,11 @@ def _write_row(
     return pen
 
 
-def _shown_text(text: str, traits: TerminalTraits) -> str:
-    return ascii_text(text) if traits.ascii_only else text
+def _looks(pieces: Iterable[Piece], traits: TerminalTraits) -> list[tuple[str, CellLook]]:
+    """Return the pieces as the terminal can show them."""
+    if traits.ascii_only:
+        return [(ascii_text(text), look_of(style, traits.colours)) for text, style in pieces]
+    return [(text, look_of(style, traits.colours)) for text, style in pieces]
 
 
 def _blank_end(cells: Sequence[tuple[str, CellLook]]) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import compress, count
+from operator import ne
 from typing import Any
 
 from rich.segment import Segment
@@ -10,12 +12,12 @@ from textual import getters
 from textual.cache import FIFOCache
 from textual.geometry import Region as Cells
 from textual.strip import Strip
+from textual.widget import Widget
 
 from bpftop.tui.role_styles import RoleStyles
-from bpftop.tui.seams import CellWidget
-from bpftop.tui.terminal.writer import Piece
+from bpftop.tui.seams import ChangedCells
 from bpftop.tui.themed_app import ThemedApp
-from bpftop.tui.widgets.line import Line, Span, clean, fit, is_one_cell, shortened, text
+from bpftop.tui.widgets.line import Line, Span, clean, fit, is_one_cell, length, shortened, text
 
 
 class _NoCache(FIFOCache[Any, Any]):
@@ -48,7 +50,7 @@ class UncutStrip(Strip):
         return [self] if positions == [self.cell_length] else super().divide(positions)
 
 
-class Canvas(CellWidget):
+class Canvas(Widget):
     """Shows the lines that ``paint`` was given last."""
 
     ALLOW_SELECT = False
@@ -84,24 +86,27 @@ class Canvas(CellWidget):
     def paint(self, lines: Sequence[Line]) -> None:
         """Take over the lines, cropped and padded to the size of the widget, and request a repaint of what changed."""
         width, height = self.size
-        drawn = [lines[y] if y < len(lines) else () for y in range(height)]
+        drawn = [*lines[:height], *[()] * (height - len(lines))]
         if self._fitted_to != (width, height):
             self._fitted_to, self._drawn = (width, height), drawn
             self.lines = [_fitted(spans, width) for spans in drawn]
             self._strips.clear()
             self.refresh()
             return
-        cells = []
-        for y, (drawn_before, drawn_now) in enumerate(zip(self._drawn, drawn, strict=True)):
-            if drawn_before is not drawn_now and drawn_before != drawn_now:
-                before, after = self.lines[y], _fitted(drawn_now, width)
-                self.lines[y] = after
-                self._strips.pop(y, None)
-                begin, end = changed_range(before, after)
-                cells.append(Cells(begin, y, end - begin, 1))
+        changed: list[ChangedCells] = []
+        styles = self.app.role_styles
+        for y in compress(range(height), map(ne, self._drawn, drawn)):
+            before, after = self.lines[y], _fitted(drawn[y], width)
+            self.lines[y] = after
+            self._strips.pop(y, None)
+            first, end = changed_spans(before, after)
+            if first < end:
+                x = length(after[:first])
+                cells = Cells(x, y, width - x - length(after[end:]), 1)
+                changed.append((cells, [(part, styles[role]) for part, role, _ in after[first:end]]))
         self._drawn = drawn
-        if cells:
-            self.app.repaint(self, cells)
+        if changed:
+            self.app.repaint(self, changed)
 
     def render_lines(self, crop: Cells) -> list[Strip]:
         """Return the strips without Textual's borders and filters, which these widgets do not use."""
@@ -121,22 +126,10 @@ class Canvas(CellWidget):
         strip = self._strips.get(y)
         if strip is None:
             spans: Line = self.lines[y] if y < len(self.lines) else (Span(" " * self.size.width),)
-            style = self._role_styles.style
-            segments = [Segment(part, style(role)) for part, role, _ in spans]
+            styles = self._role_styles
+            segments = [Segment(part, styles[role]) for part, role, _ in spans]
             strip = self._strips[y] = UncutStrip(segments, sum(len(part) for part, _, _ in spans))
         return strip
-
-    def pieces(self, y: int, first: int, end: int) -> list[Piece]:
-        style, x = self.app.role_styles.style, 0
-        found: list[Piece] = []
-        for part, role, _ in self.lines[y]:
-            stop = x + len(part)
-            if stop > first:
-                found.append((part[max(0, first - x) : end - x], style(role)))
-                if stop >= end:
-                    break
-            x = stop
-        return found
 
     def text(self) -> str:
         """Return the lines as plain text."""
@@ -161,21 +154,15 @@ def _is_clean(line: str) -> bool:
     return line.isprintable() if line.isascii() else all(map(is_one_cell, set(line)))
 
 
-def changed_range(before: Line, after: Line) -> tuple[int, int]:
-    """Return begin and end of the cells between which two lines of equal length differ, to the edges of spans.
+def changed_spans(before: Line, after: Line) -> tuple[int, int]:
+    """Return first and end of the spans of ``after`` outside of which two lines of equal length are the same.
 
-    The terminal's cells within it are compared one by one later (terminal.shown_cells).
+    The terminal's cells within them are compared one by one later (terminal.shown_cells).
     """
-    begin = _equal_cells(zip(before, after))  # noqa: B905 - of the shorter line
-    end = sum(len(span.text) for span in after) - _equal_cells(zip(reversed(before), reversed(after)))  # noqa: B905
-    return begin, max(begin, end)
+    first = _equal_spans(before, after)
+    return first, max(first, len(after) - _equal_spans(before[::-1], after[::-1]))
 
 
-def _equal_cells(spans: Iterable[tuple[Span, Span]]) -> int:
-    """Return the number of cells up to the first pair of spans that differ."""
-    cells = 0
-    for old, new in spans:
-        if old != new:
-            break
-        cells += len(new.text)
-    return cells
+def _equal_spans(before: Line, after: Line) -> int:
+    """Return the number of spans before the first that differs."""
+    return next(compress(count(), map(ne, before, after)), min(len(before), len(after)))

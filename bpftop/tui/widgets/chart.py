@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import compress, count, groupby, repeat
 
 from bpftop.fields import frozen
 from bpftop.model.units import si
@@ -62,8 +63,8 @@ def chart_lines(plot: Plot, width: int, height: int) -> list[Line]:
 
 def _per_row(plot: Plot, above_rows: int, below_rows: int) -> float:
     """Return the height of a row, so that the top of the scale is a round number and everything fits."""
-    highest = max((v for v in plot.above if v is not None), default=0.0)
-    lowest = max((v for v in plot.below if v is not None), default=0.0)
+    highest = max(filter(None, plot.above), default=0.0)
+    lowest = max(filter(None, plot.below), default=0.0)
     needed = max(highest, lowest * above_rows / below_rows if below_rows else 0.0, plot.least)
     size = 10.0 ** (math.floor(math.log10(needed)) + 1)
     top = next(nice * size / 10 for nice in _NICE if nice * size / 10 >= needed * (1 - 1e-9))
@@ -78,23 +79,22 @@ def _label(plot: Plot, per_row: float, above_rows: int, y: int) -> str:
     return "        │"
 
 
-def _rows(values: Sequence[float | None], cells: str, per_row: float, count: int) -> list[str]:
-    """Return the texts of ``count`` rows, the row at the axis first."""
+def _rows(values: Sequence[float | None], cells: str, per_row: float, rows: int) -> list[str]:
+    """Return the texts of so many rows, the row at the axis first.
+
+    Little is not nothing: a value above zero has at least one part of a cell.
+    """
     parts = len(cells) - 1
-    columns = [_column(_filled_parts(value, per_row, parts), cells, count) for value in values]
-    return ["".join(row) for row in zip(*columns, strict=True)] if columns else [""] * count
-
-
-def _filled_parts(value: float | None, per_row: float, parts: int) -> int:
-    """Return the height of a column. Little is not nothing: a value above zero has at least one part of a cell."""
-    return max(1, round(value / per_row * parts)) if value else 0
+    filled = [max(1, round(value / per_row * parts)) if value else 0 for value in values]
+    columns = map(_column, filled, repeat(cells), repeat(rows))
+    return ["".join(row) for row in zip(*columns, strict=True)] if filled else [""] * rows
 
 
 @lru_cache(maxsize=256)
-def _column(filled: int, cells: str, count: int) -> tuple[str, ...]:
+def _column(filled: int, cells: str, rows: int) -> tuple[str, ...]:
     """Return the cells of a column, the cell at the axis first. A chart has few heights, and many columns of each."""
     parts = len(cells) - 1
-    return tuple([cells[max(0, min(parts, filled - distance * parts))] for distance in range(count)])
+    return tuple([cells[max(0, min(parts, filled - distance * parts))] for distance in range(rows)])
 
 
 def _with_label(plot: Plot, text: str, label: str) -> Line:
@@ -108,27 +108,24 @@ def _with_label(plot: Plot, text: str, label: str) -> Line:
 
 def _axis(plot: Plot, width: int) -> Line:
     """Return the axis with the times, and a cross at each cell with losses."""
-    count = len(plot.above)
-    axis = list("─" * count)
-    marked = {i for i, is_marked in enumerate(plot.marked) if is_marked}
-    for at, label in _times(plot, count):
+    columns = len(plot.above)
+    axis = "─" * columns
+    marked = set(compress(count(), plot.marked))
+    for at, label in _times(plot, columns):
         if marked.isdisjoint(range(at, at + len(label))):  # a label with crosses in it cannot be read
-            axis[at : at + len(label)] = label
+            axis = axis[:at] + label + axis[at + len(label) :]
     spans = [Span("      0 ┼", "muted")]
-    for i, character in enumerate(axis):
-        role = "notice" if i in marked else "muted"
-        character = "×" if i in marked else character
-        if spans[-1].role == role:
-            spans[-1] = Span(spans[-1].text + character, role)
-        else:
-            spans.append(Span(character, role))
+    for is_marked, run in groupby(range(columns), marked.__contains__):
+        first, *rest = run
+        part = axis[first : first + 1 + len(rest)]
+        spans.append(Span("×" * len(part), "notice") if is_marked else Span(part, "muted"))
     return tuple(spans)
 
 
-def _times(plot: Plot, count: int) -> list[tuple[int, str]]:
+def _times(plot: Plot, columns: int) -> list[tuple[int, str]]:
     """Return the places of the times on the axis."""
     minutes = round(plot.span_s / 60)
-    places = [(1, f" -{minutes} min "), (count // 2, f" -{minutes / 2:g} min "), (count - 4, " now")]
-    if count < 30:
-        return places[-1:] if count >= 12 else []
-    return [place for place in places if count >= 60 or place[1] != places[1][1]]
+    places = [(1, f" -{minutes} min "), (columns // 2, f" -{minutes / 2:g} min "), (columns - 4, " now")]
+    if columns < 30:
+        return places[-1:] if columns >= 12 else []
+    return [place for place in places if columns >= 60 or place[1] != places[1][1]]

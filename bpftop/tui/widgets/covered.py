@@ -17,7 +17,7 @@ def blank_lines(self: Widget, crop: Cells) -> list[Strip]:
     of their cells: a quarter of the time that the first frame takes. The cells between regions have the ground of the
     regions; Textual's style for a container has the terminal's.
     """
-    style = self.app.role_styles.style("text") if isinstance(self.app, ThemedApp) else self.rich_style
+    style = self.app.role_styles["text"] if isinstance(self.app, ThemedApp) else self.rich_style
     return [Strip.blank(crop.width, style)] * crop.height
 
 

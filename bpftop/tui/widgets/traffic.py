@@ -35,20 +35,20 @@ class Traffic(Region):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._hovered: int | None = None
-        self._known: tuple[object, dict[int, RateCell]] = (None, {})
+        self._over: tuple[object, int, list[RateCell]] = (None, 0, [])
+        """Owner of the chart, number of its first cell, and the cells that are over."""
         self._chart: tuple[Plot | None, tuple[int, int], list[Line]] = (None, (0, 0), [])
 
     def draw(self, moment: Moment, width: int, height: int) -> Sequence[Line]:
         if height < CHART_FROM or width < AXIS + NUMBERS + 10:
             return [direction_line(moment, direction, width) for direction in DIRECTIONS]
         columns = cell_count(width - AXIS - NUMBERS)
-        ranges = _ranges(moment, columns)
         rx, tx, lost = zip(*self._columns(moment, columns), strict=True)
         plot = Plot(rx, tx, lost, columns * cell_seconds(columns), self._cursor(moment, columns))
         if self._chart[:2] != (plot, (width, height)):
             self._chart = (plot, (width, height), chart_lines(plot, width - NUMBERS, height))
         chart = self._chart[2]
-        numbers = [part for d in DIRECTIONS for part in _numbers(moment, d, ranges, height)]
+        numbers = [part for d in DIRECTIONS for part in _numbers(moment, d, columns, height)]
         if self._hovered is not None and self._hovered < columns:
             numbers = _read_out(moment, plot, self._hovered)
         left, near = width - NUMBERS, AXIS + columns + NUMBERS_GAP
@@ -57,20 +57,16 @@ class Traffic(Region):
 
     def _columns(self, moment: Moment, columns: int) -> list[RateCell]:
         """Return the cells of the chart. Those that are over are kept: only the newest two are worked out again."""
-        seconds = cell_seconds(columns)
-        owner = (id(moment.history), moment.interface.label, seconds)
-        if self._known[0] != owner:
-            self._known = (owner, {})
-        known = self._known[1]
+        history, label, seconds = moment.history, moment.interface.label, cell_seconds(columns)
         newest = newest_ns(moment) // (seconds * 10**9)
-        wanted = range(newest - columns + 1, newest + 1)
-        first = next(cell for cell in wanted if cell not in known)
-        ranges = moment.history.tick_ranges(newest_ns(moment), seconds, newest + 1 - first)
-        rx, tx = (moment.history.highs((moment.interface.label, d, "packets"), ranges) for d in DIRECTIONS)
-        known |= dict(zip(range(first, newest + 1), zip(rx, tx, _lost(moment, ranges), strict=True), strict=True))
-        cells = [known[cell] for cell in wanted]
-        for cell in [cell for cell in known if not wanted.start <= cell < newest - 1]:
-            del known[cell]
+        oldest = newest + 1 - columns
+        owner, first, cells = self._over
+        is_same = owner == (id(history), label, seconds) and first <= oldest
+        cells = cells[oldest - first : newest - 1 - first] if is_same else []
+        ranges = history.tick_ranges(newest_ns(moment), seconds, columns - len(cells))
+        rx, tx = (history.highs((label, d, "packets"), ranges) for d in DIRECTIONS)
+        cells += zip(rx, tx, _lost(moment, ranges), strict=True)
+        self._over = (id(history), label, seconds), oldest, cells[:-2]
         return cells
 
     def _cursor(self, moment: Moment, columns: int) -> int | None:
@@ -107,10 +103,6 @@ def newest_ns(moment: Moment) -> int:
     return max(moment.newest_ns, moment.snapshot.mono_ns)
 
 
-def _ranges(moment: Moment, columns: int) -> TickRanges:
-    return moment.history.tick_ranges(newest_ns(moment), cell_seconds(columns), columns)
-
-
 def _begin_ns(moment: Moment, columns: int, at: int) -> int:
     """Return the CLOCK_MONOTONIC time at which a cell begins."""
     cell_ns = cell_seconds(columns) * 10**9
@@ -128,7 +120,7 @@ def _lost(moment: Moment, ranges: TickRanges) -> list[bool]:
     return lost
 
 
-def _numbers(moment: Moment, direction: Direction, ranges: TickRanges, height: int) -> list[Line]:
+def _numbers(moment: Moment, direction: Direction, columns: int, height: int) -> list[Line]:
     """Return the numbers beside the chart: two lines, three or five, by the height of the chart."""
     totals, past = moment.interface.traffic(direction).totals, moment.past_of(direction)
     role = "name" if direction == moment.direction else "muted"
@@ -136,7 +128,8 @@ def _numbers(moment: Moment, direction: Direction, ranges: TickRanges, height: i
         (direction.upper(), role, "direction"),
         f"{si(totals.packets_per_sec, 'pps'):>11}{si(totals.bits_per_sec, 'b/s'):>11}",
     )
-    peak = moment.history.peak((moment.interface.label, direction, "packets"), ranges)
+    row = (moment.interface.label, direction, "packets")
+    peak = moment.history.peak(row, _begin_ns(moment, columns, 0), newest_ns(moment))
     change = change_words(totals.packets_per_sec, past.then("packets"), since_mark=moment.mark is not None)
     look = change_look(totals.packets_per_sec, past.then("packets"), FEW_PPS)
     changed = line((f"   {change}" if change else "", look))
