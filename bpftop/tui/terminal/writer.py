@@ -161,7 +161,7 @@ def _write_row(
     for begin, cells in shown.write(y, x, looks):
         out.append(f"\x1b[{y + 1};{begin + 1}H" if at is None else f"\x1b[{begin - at}C")
         at = begin + len(cells)
-        rest = _blank_end(cells)
+        rest = _blank_end(cells) if cells[-1] == _BLANK else len(cells)
         if rest < len(cells) and not shown.is_filled(y, at, width, _BLANK):
             rest = len(cells)
         for look, characters in groupby(cells[:rest], _LOOK):
