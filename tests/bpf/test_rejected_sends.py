@@ -183,6 +183,14 @@ def test_nothing_is_loaded_or_looked_for_without_such_a_route(
     assert looks == [socket.AF_INET, socket.AF_INET6]
 
 
+def test_one_read_begins_to_load_all_that_is_wanted(lab: Lab, collector: RejectedSends) -> None:
+    lab.ip(f"route add blackhole {NETWORK}")
+    with suppress(Unavailable):
+        collector.read([])
+    begun = [key for key, counted in collector._counted.items() if counted._late is not None]
+    assert begun == [("4", "sent"), ("4", "forwarded")]
+
+
 def test_new_route_is_known_without_another_look(lab: Lab, count: Count, monkeypatch: pytest.MonkeyPatch) -> None:
     assert count() == {"4": 0, "6": 0}
     monkeypatch.setattr(rejected_sends, "LOOK_EVERY_NS", 10**18)

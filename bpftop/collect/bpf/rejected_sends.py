@@ -61,8 +61,7 @@ class RejectedSends:
         try:
             self._look_for_routes(begin_ns)
             before = {key: counted.packets for key, counted in self._counted.items()}
-            for counted in self._counted.values():
-                counted.read(indexes)
+            self._read_all(indexes)
         except OSError as error:
             raise Unavailable(f"{SUBJECT}: cannot list the routes by rtnetlink: {error.strerror}") from error
         except KernelError as error:
@@ -71,6 +70,17 @@ class RejectedSends:
         read_ns = time.monotonic_ns()
         rows = {key: [counted.packets] for key, counted in self._counted.items()}
         return {reading_key(self.name): self._builder.reading(rows, read_ns, read_ns - begin_ns)}
+
+    def _read_all(self, indexes: Sequence[int]) -> None:
+        """Read all programs; those that are not loaded yet are loaded one after another without a tick between them."""
+        missing: list[Unavailable] = []
+        for counted in self._counted.values():
+            try:
+                counted.read(indexes)
+            except Unavailable as error:
+                missing.append(error)
+        if missing:
+            raise missing[0]
 
     def close(self) -> None:
         if self._news is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bpftop.demo.lab import Lab
 from bpftop.model.findings import SEVERITIES, Severity
 from bpftop.rules.rule import NO_BASELINE
+from bpftop.rules.table import RULES
 from tests.faults.scenario import Scenario
 from tests.faults.suite.watching import NS, Moment, Watcher, told
 
@@ -123,13 +124,17 @@ def _seconds(moment: Moment | None, since_ns: int) -> float | None:
 def _found(watcher: Watcher, name: str, since_ns: int) -> Moment | None:
     """Return the first sample with the finding, if it comes within the limit.
 
-    The time counts from the last sample in which the check was blind: programs at tracepoints are loaded beside the
+    The time counts from the first sample after the check was blind: programs at tracepoints are loaded beside the
     first samples, slowly on a busy machine.
     """
     most_ns = int((DETECT_S + LOADING_S) * NS)
     found = watcher.first(lambda m: m.finding(name) is not None, since_ns, since_ns + most_ns)
-    blind_ns = max((m.mono_ns for m in watcher.moments if name in m.diagnosis.blind), default=0)
-    return found if found and found.mono_ns <= max(since_ns, blind_ns) + DETECT_S * NS else None
+    inputs = next(frozenset(rule.inputs) for rule in RULES if rule.id == name)
+    blind_ns = max(
+        (m.mono_ns for m in watcher.moments if name in m.diagnosis.blind or inputs & m.being_loaded), default=0
+    )
+    sees_ns = next((m.mono_ns for m in watcher.moments if m.mono_ns > blind_ns), since_ns) if blind_ns else since_ns
+    return found if found and found.mono_ns <= max(since_ns, sees_ns) + DETECT_S * NS else None
 
 
 def _cleared(watcher: Watcher, name: str, end_ns: int) -> Moment | None:

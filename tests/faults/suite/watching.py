@@ -14,7 +14,7 @@ from bpftop.demo.lab import Lab
 from bpftop.demo.sides import WATCHED
 from bpftop.history.analyzer import Analyzer
 from bpftop.model.findings import Diagnosis, Finding
-from bpftop.model.sample import Sample
+from bpftop.model.sample import BEING_LOADED, Sample
 from bpftop.model.snapshot import Snapshot
 from bpftop.rules.table import RULES
 
@@ -34,6 +34,8 @@ class Moment:
     opened: float | None
     dropped: float | None
     """By the kernel, of what came to the watched interface: none, and a full backlog of a CPU is somebody else's."""
+    being_loaded: frozenset[str] = frozenset()
+    """Parts whose programs were being loaded."""
 
     def finding(self, name: str) -> Finding | None:
         return next((found for found in self.diagnosis.findings if found.id == name), None)
@@ -127,4 +129,5 @@ def _moment(seen: Snapshot) -> Moment:
         watched.tx.totals.packets_per_sec,
         None if stack is None else stack.per_sec(("TcpPassiveOpens",), "count"),
         None if links is None else links.per_sec((WATCHED.interface,), "rx_dropped"),
+        frozenset(part for part, reason in seen.unavailable.items() if BEING_LOADED in reason),
     )
