@@ -33,7 +33,7 @@ class BulkTcp(Healthy):
     """Bulk TCP both ways, 50 MB/s each."""
 
     id = "bulk-tcp"
-    moves = (received(15_000), sent_bytes(30 * MEGABYTE))
+    moves = (received_bytes(30 * MEGABYTE), sent_bytes(30 * MEGABYTE))
 
     def prepare(self) -> None:
         self.pour(GENERATOR, 50)
