@@ -6,11 +6,12 @@ from array import array
 from collections.abc import Collection
 
 from bpftop.fields import replace
-from bpftop.model.families import FAMILIES, FLOW_LABELS
+from bpftop.model.families import ANYBODY, FAMILIES, FLOW_LABELS
 from bpftop.model.readings import Key, Reading
 from bpftop.model.sample import Sample
 
 _BY_FLOW = ("flows", "flow_ages", "flow_sockets", "flow_retransmits")
+_SADDR, _SPORT = 2, 4
 _GROUP = 2
 _BYTES = 1
 
@@ -27,7 +28,7 @@ def with_top_flows(sample: Sample, most: int) -> Sample:
             for family in _BY_FLOW:
                 other = name.replace("flows", family, 1)
                 if other in readings:
-                    readings[other] = _trimmed(readings[other], chosen)
+                    readings[other] = _trimmed(readings[other], chosen | _from_anybody(readings[other]))
         elif reading.family == "flow_groups":
             kinds: dict[object, list[int]] = {}
             for row, key in enumerate(reading.keys):
@@ -38,6 +39,11 @@ def with_top_flows(sample: Sample, most: int) -> Sample:
                 ports = {(*key[:_GROUP], key[_GROUP + 1]) for key in rows if key[_GROUP] == "destination_port"}
                 readings[sources] = _trimmed(readings[sources], ports, labels=len(FAMILIES["flow_sources"].labels))
     return replace(sample, readings=readings)
+
+
+def _from_anybody(reading: Reading) -> frozenset[Key]:
+    """Return the flows without a remote end: a finding names the process that listens at a flooded port by them."""
+    return frozenset(key[:FLOW_LABELS] for key in reading.keys if key[_SADDR] in ANYBODY and not key[_SPORT])
 
 
 def _busiest(reading: Reading, rows: Collection[int], most: int) -> list[Key]:

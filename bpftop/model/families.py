@@ -87,6 +87,8 @@ _TRAFFIC = ("packets", "bytes")
 _WHERE = ("interface", "direction")
 _FLOW = (*_WHERE, "saddr", "daddr", "sport", "dport", "l4_proto")
 FLOW_LABELS = len(_FLOW)
+ANYBODY = ("0.0.0.0", "::")
+"""Remote end of a socket that takes what comes from everywhere; its port is 0."""
 
 LINK_COLUMNS = (
     *("rx_packets", "rx_bytes", "tx_packets", "tx_bytes"),
@@ -155,6 +157,7 @@ INTERFACE_FAMILIES = (
     Family("flow_sockets", (*_FLOW, "process", "pid", "user", "service", "netns"),
            ("listening", "rtt_us", "min_rtt_us", "lost", "cwnd", "delivery_rate_bytes_per_sec", "limit"),
            "the process, user and container of each of the busiest flows, and its TCP connection (sock_diag, /proc); "
+           "without a remote end: the socket that takes what is sent to the busiest port; "
            "netns: inode of another network namespace than the watched one", kind="gauge",
            in_metrics=False, in_series=False, checked_over_time=False),
     Family("flow_retransmits", _FLOW, ("retransmits",),

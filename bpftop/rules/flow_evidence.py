@@ -46,13 +46,15 @@ def target_port(snapshot: Snapshot, finding: Finding) -> tuple[int, int] | None:
 
 
 def target_words(snapshot: Snapshot, finding: Finding) -> str:
-    """Return ``port 443 of nginx[812]`` for a flood that has one target; empty where none is known."""
+    """Return ``port 443 of nginx[812] from 61.0 k sources`` for a flood with one target; empty where none is known."""
     target = target_port(snapshot, finding) if finding.id in TARGETED else None
     busiest = _busiest(snapshot, finding)
     if target is None or busiest is None:
         return ""
-    holders = _holders(snapshot, busiest.label, f"{FLOW_RULES[finding.id]} {target[1]}", with_services=False)
-    return f"port {target[1]}{f' of {holders}' if holders else ''}"
+    port = f"{FLOW_RULES[finding.id]} {target[1]}"
+    holders = _holders(snapshot, busiest.label, port, with_services=False)
+    sources = _sources_of(snapshot, busiest.label, port)
+    return f"port {target[1]}{f' of {holders}' if holders else ''}{f' from {sources}' if sources else ''}"
 
 
 def _busiest(snapshot: Snapshot, finding: Finding) -> InterfaceSnapshot | None:
@@ -88,10 +90,8 @@ def _sentences(snapshot: Snapshot, interface: InterfaceSnapshot, protocol: str) 
         packets = f"the {protocol} packets" if protocol else "what arrives"
         target = f"no {protocol or 'single'} port gets {pct(_LEAST_SHARE)} of {packets}"
     yield f"Flows of {interface.label}: {target}; {flows}."
-    counted = snapshot.reading("flow_sources", interface.label, "rx")
-    number = None if counted is None or is_spread else counted.value((interface.label, "rx", port), "sources")
-    if number is not None:
-        yield f"{si(number)} {'source sends' if number == 1 else 'sources send'} to {port}."
+    if not is_spread and (counted := _sources_of(snapshot, interface.label, port)):
+        yield f"{counted} {'sends' if counted == '1 source' else 'send'} to {port}."
     if port != all_ports[0][0]:  # the sources below belong to all received packets
         return
     large = [(name, rate) for name, rate in sources if rate >= _LEAST_SHARE * whole][:_NAMED_SOURCES]
@@ -123,6 +123,13 @@ def _ports(rates: dict[Key, float], protocol: str) -> list[tuple[str, float]]:
 def _largest(rates: dict[Key, float], group: str) -> list[tuple[str, float]]:
     rows = [(str(key[3]), rate) for key, rate in rates.items() if key[2] == group]
     return sorted(rows, key=lambda row: -row[1])
+
+
+def _sources_of(snapshot: Snapshot, label: str, port: str) -> str:
+    """Return ``61.0 k sources`` for a port such as ``TCP 443``; empty where they are not counted."""
+    sources = snapshot.reading("flow_sources", label, "rx")
+    number = None if sources is None else sources.value((label, "rx", port), "sources")
+    return "" if number is None else f"{si(number)} source{'' if number == 1 else 's'}"
 
 
 def _holders(snapshot: Snapshot, label: str, port: str, *, with_services: bool) -> str:

@@ -9,9 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP
+from scapy.layers.inet import TCP as TCPHeader
 
 from bpftop.collect.sockets import socket_namespaces, socket_processes
 from bpftop.collect.sockets.flow_names import FlowNames, busiest, limit_of
@@ -106,6 +109,33 @@ def test_a_flood_names_who_listens_at_its_port(lab: Lab, names: FlowNames) -> No
         assert holder(names, "203.0.113.9", NEAR, 1234, PORT, UDP)[:3] == me()
         rows = named(names, ("203.0.113.9", NEAR, 1234, PORT, TCP), ("203.0.113.9", NEAR, 1234, PORT, UDP))
     assert [row and row[1] for row in rows] == [(1, *[None] * 6)] * 2
+
+
+def test_a_syn_flood_names_who_listens_at_its_port(lab: Lab, names: FlowNames) -> None:
+    """Each SYN is a socket of its own, which no process holds, and no flow of the flood is among the busiest."""
+    lab.ip(f"route add 203.0.113.0/24 via {FAR}")
+    syn = bytes(IP(src="203.0.113.9", dst=NEAR) / TCPHeader(sport=1234, dport=PORT, flags="S"))
+    members: tuple[Key, ...] = (
+        ("v0", "rx", "destination_port", "TCP 9"),
+        ("v0", "rx", "destination_port", f"TCP {PORT}"),
+        ("v0", "rx", "destination", "203.0.113.1"),  # forwarded
+        ("v0", "rx", "destination", NEAR),
+    )
+    before = packed("flow_groups", members, [5000, 0, 0, 0, 9000, 0, 5000, 0])
+    groups = replace(packed("flow_groups", members, [5050, 0, 3000, 0, 9999, 0, 5990, 0]), previous=before)
+    flows = packed("flows", (("v0", "rx", FAR, NEAR, 5, 9, TCP),), [1, 10_000])
+    readings = {reading_key("flows", "v0", "rx"): flows, reading_key("flow_groups", "v0", "rx"): groups}
+
+    def process() -> tuple[int | str, ...] | None:
+        sockets = names.readings("v0", "rx", readings)[reading_key("flow_sockets", "v0", "rx")]
+        rows = {key[:7]: key[7:10] for key in sockets.keys if key[7]}
+        return rows.get(("v0", "rx", "0.0.0.0", NEAR, 0, PORT, TCP))
+
+    with socket.create_server((NEAR, PORT)):
+        with lab.inside(lab.far), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
+            sender.sendto(syn, (NEAR, 0))
+        until(lambda: f":{PORT}" in lab.run("ss", "-Htn", "state", "syn-recv"), "the SYN is a socket")
+        assert until(process, "the process is known") == me()
 
 
 def test_udp_connected_and_not_ipv6_and_mapped(lab: Lab, names: FlowNames) -> None:

@@ -112,6 +112,7 @@ def test_many_sources_are_not_listed() -> None:
         for second in (1.0, 2.0)
     )
     found = FindingFlows().with_evidence(derive_snapshot(before, after), flood)
+    assert found.findings[0].title == f"{flood.findings[0].title}, port 53 of named[812] from 61.0 k sources"
     assert found.findings[0].evidence[-2:] == (
         "61.0 k sources send to UDP 53.",
         "No source sends 10 % of what arrives.",
@@ -167,7 +168,8 @@ def test_a_recording_keeps_the_busiest_flows_with_their_names() -> None:
     keys: tuple[Key, ...] = tuple(("eth0", "rx", "a", "b", n, 1, 6) for n in range(50))
     before = packed("flows", keys, [cell for n in range(50) for cell in (1, 1000)], 1)
     now = packed("flows", keys, [cell for n in range(50) for cell in (2, 1000 + n)], 2, previous=before)
-    sockets = packed("flow_sockets", tuple((*key, "p", 1, "u", "", "") for key in keys), [0] * 350, 2)
+    listening: Key = ("eth0", "rx", "0.0.0.0", "b", 0, 1, 6)
+    sockets = packed("flow_sockets", tuple((*key, "p", 1, "u", "", "") for key in (*keys, listening)), [0] * 357, 2)
     groups: tuple[Key, ...] = tuple(
         ("eth0", "rx", kind, str(n)) for kind in ("source", "destination") for n in range(9)
     )
@@ -181,7 +183,8 @@ def test_a_recording_keeps_the_busiest_flows_with_their_names() -> None:
     assert list(kept.values[1::2]) == [1047, 1048, 1049]
     assert kept.previous is not None
     assert kept.previous.keys == kept.keys
-    assert [key[:7] for key in trimmed.readings[reading_key("flow_sockets", "eth0", "rx")].keys] == list(kept.keys)
+    named = [key[:7] for key in trimmed.readings[reading_key("flow_sockets", "eth0", "rx")].keys]
+    assert named == [*kept.keys, listening]
     assert len(trimmed.readings[reading_key("flow_groups", "eth0", "rx")].keys) == 9
     assert trimmed.readings[reading_key("flow_sources", "eth0", "rx")].totals == {
         ("eth0", "rx", f"UDP {n}"): (n,) for n in (6, 7, 8)

@@ -14,14 +14,16 @@ from bpftop.fields import frozen, replace
 from bpftop.kernel.net.socket_lookup import FoundSocket, TcpFacts
 from bpftop.kernel.privileges import Privileges, missing_remedy
 from bpftop.kernel.return_code import KernelError
-from bpftop.model.families import APPLICATION, NETWORK, RECEIVE_WINDOW, SEND_BUFFER
+from bpftop.model.families import ANYBODY, APPLICATION, NETWORK, RECEIVE_WINDOW, SEND_BUFFER
 from bpftop.model.protocols import TCP, UDP
 from bpftop.model.sample import Direction, Key, Reading, reading_key
 
 ROWS_MOST = 50
 """Flows of an interface and direction that are named: those with the most bytes since the read before."""
 _HALF = 0.5
+_DESTINATIONS_ASKED = 3
 _REMEMBERED = 16 * ROWS_MOST
+_PORT_PROTOCOLS = {"TCP": TCP, "UDP": UDP}
 _COLUMNS = 7
 _Flow = tuple[int, tuple[str, int], tuple[str, int]]
 
@@ -46,13 +48,18 @@ class FlowNames:
         """The privilege that is missing where sockets of the last readings have no process."""
 
     def readings(self, label: str, direction: Direction, readings: Mapping[str, Reading]) -> dict[str, Reading]:
-        """Return flow_sockets and flow_retransmits for the flows among ``readings``. Raises BpftopError."""
+        """Return flow_sockets and flow_retransmits for the flows among ``readings``. Raises BpftopError.
+
+        The socket that takes what anybody sends to the busiest port is a row, too, of a flow without a remote end.
+        """
         self.incomplete = None
         flows = readings.get(reading_key("flows", label, direction))
         if flows is None:
             return {}
         begin_ns = time.monotonic_ns()
         keys = busiest(flows)
+        if direction == "rx":
+            keys += to_busiest_port(readings.get(reading_key("flow_groups", label, direction)))
         try:
             if self._namespaces is None:
                 self._namespaces = SocketNamespaces()
@@ -131,6 +138,32 @@ def busiest(flows: Reading) -> list[Key]:
     earlier = {} if before is None else dict(zip(before.keys, before.values[1::2], strict=True))
     gains = {key: count - earlier.get(key, 0) for key, count in zip(flows.keys, flows.values[1::2], strict=True)}
     return sorted(flows.keys, key=lambda key: -gains[key])[:ROWS_MOST]
+
+
+def to_busiest_port(groups: Reading | None) -> list[Key]:
+    """Return flows from anybody to the port with the most packets since the read before, at the busiest destinations.
+
+    In a flood no flow to that port is busy, and a SYN without an answer is a socket of its own that no process holds.
+    """
+    if groups is None:
+        return []
+    before = {} if groups.previous is None else groups.previous.totals
+    gains = {key: (row[0] or 0) - (before.get(key, (0,))[0] or 0) for key, row in groups.totals.items()}
+    members = {by: [key for key in gains if key[2] == by] for by in ("destination_port", "destination")}
+    for keys in members.values():
+        keys.sort(key=lambda key: -gains[key])
+    if not members["destination_port"]:
+        return []
+    label, direction, _, name = members["destination_port"][0]
+    protocol, _, port = str(name).partition(" ")
+    if protocol not in _PORT_PROTOCOLS or not port:
+        return []
+    addresses = [str(key[3]) for key in members["destination"][:_DESTINATIONS_ASKED]]
+    anybody, anybody6 = ANYBODY
+    return [
+        (label, direction, anybody6 if ":" in address else anybody, address, 0, int(port), _PORT_PROTOCOLS[protocol])
+        for address in addresses
+    ]
 
 
 def ends(key: Key, direction: Direction) -> _Flow:
