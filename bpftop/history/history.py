@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import compress, pairwise
+from itertools import pairwise
 from math import isnan, nan
 
 from bpftop.fields import field, frozen, replace
@@ -304,6 +304,6 @@ def _highest(values: Sequence[float]) -> float | None:
     return max(_known(values), default=None)
 
 
-def _known(values: Sequence[float]) -> list[float]:
+def _known(values: Sequence[float]) -> Sequence[float]:
     """Return the rates without those that are not known (NaN)."""
-    return list(compress(values, map((0.0).__le__, values)))
+    return [value for value in values if not isnan(value)] if isnan(sum(values)) else values

@@ -5,9 +5,8 @@ Textual paints the whole screen at each change of the layout; opening a pane did
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterable
-from itertools import repeat
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import compress, repeat
 from operator import ne
 from typing import Generic, TypeVar
 
@@ -18,9 +17,6 @@ Look = TypeVar("Look", bound=Hashable)
 
 MERGE_GAP = 6
 """Equal cells between two runs that are written rather than skipped: moving the cursor takes 4 to 8 bytes."""
-
-_RUN = re.compile(rb"\x01(?:\x00{0,%d}\x01)*" % MERGE_GAP)
-"""A byte per cell: 1 where it differs."""
 
 _MOST_KNOWN = 4096
 
@@ -42,30 +38,35 @@ class ShownCells(Generic[Look]):
         """Return True if all cells of a row from column ``x`` to before ``end`` are known to be equal to ``cell``."""
         return self._rows.get(y, [])[x:end] == [cell] * (end - x)
 
-    def write(self, y: int, x: int, pieces: Iterable[tuple[str, Look]]) -> list[tuple[int, list[tuple[str, Look]]]]:
-        """Take over a row from column ``x`` on, and return the runs of cells that differ.
+    def write(self, y: int, x: int, pieces: Iterable[tuple[str, Look]]) -> Iterator[tuple[int, list[tuple[str, Look]]]]:
+        """Take over a row from column ``x`` on, and yield the runs of cells that differ.
 
         Args:
             y: Number of the line.
             x: Column of the first cell.
             pieces: Texts and their looks.
 
-        Returns:
+        Yields:
             Column of the first cell, and the cells of the run. A character of two cells is followed by an empty text.
         """
         cells = cells_of(pieces)
         end = x + len(cells)
         row = self._rows.setdefault(y, [])
         row += [None] * (end - len(row))
-        differs = bytes(map(ne, row[x:end], cells))
+        differs = list(compress(range(len(cells)), map(ne, row[x:end], cells)))  # no step of Python for equal cells
+        if not differs:
+            return
         if len(self._known) > _MOST_KNOWN:
             self._known.clear()
-        runs = []
-        for begin, stop in [found.span() for found in _RUN.finditer(differs)]:
-            run = cells[begin:stop]
-            row[x + begin : x + stop] = run = list(map(self._known.setdefault, run, run))
-            runs.append((x + begin, run))
-        return runs
+        for at in differs:
+            row[x + at] = self._known.setdefault(cells[at], cells[at])
+        begin = last = differs[0]
+        for at in differs:
+            if at - last > MERGE_GAP + 1:
+                yield x + begin, cells[begin : last + 1]
+                begin = at
+            last = at
+        yield x + begin, cells[begin : last + 1]
 
 
 def cells_of(pieces: Iterable[tuple[str, Look]]) -> list[tuple[str, Look]]:

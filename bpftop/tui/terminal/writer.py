@@ -158,7 +158,7 @@ def _write_row(
 ) -> CellLook:
     """Append what changes the cells of a row from column ``x`` on, and return the look that is set at its end."""
     at: int | None = None  # column of the cursor, once it is in this line
-    for begin, cells in shown.write(y, x, looks):
+    for begin, cells in list(shown.write(y, x, looks)):  # the whole row is known from here on
         out.append(f"\x1b[{y + 1};{begin + 1}H" if at is None else f"\x1b[{begin - at}C")
         at = begin + len(cells)
         rest = _blank_end(cells) if cells[-1] == _BLANK else len(cells)
