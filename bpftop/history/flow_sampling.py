@@ -44,7 +44,7 @@ class FlowSampling:
 
 
 def sample_1_in(snapshot: Snapshot) -> int:
-    """Return which part of the packets is counted: a tenth from ten times 100 000 packets per second on, and so on."""
+    """Return N, where 1 packet in N is counted: 10 above 100 000 packets per second, 100 above a million; most 1000."""
     most = max((each.rx.totals.packets_per_sec or 0.0 for each in snapshot.interfaces), default=0.0)
     chosen = 1
     while chosen < _THINNEST and most / chosen > _PACKETS_PER_SEC:
